@@ -1,0 +1,8 @@
+"""For gunicorn: `gunicorn bench.peers.naive.wsgi:application`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bench.peers.naive.settings")
+application = get_wsgi_application()
