@@ -233,7 +233,7 @@ def _close(attempts: Sequence[Attempt]) -> None:
 @transaction.atomic(durable=True)
 def extend_attempt(*, attempt_id: int, minutes: int) -> Attempt:
     """Give *minutes* more (or fewer, if negative). Only while the attempt is open. Raises `ExamClosed`."""
-    attempt = Attempt.objects.select_for_update().select_related("exam").get(pk=attempt_id)
+    attempt = Attempt.objects.select_for_update(of=("self",)).select_related("exam").get(pk=attempt_id)
     if attempt.is_closed:
         raise ExamClosed
     attempt.extra_minutes = max(0, attempt.extra_minutes + minutes)

@@ -43,6 +43,7 @@ _ENTRIES = (
 
 # `clock` is read once, so that the deadline, the 2 s rule and saved_at speak of one instant. A stored saved_at that is
 # further in the future than any lock is waited for means that the clock was set back: it must not block the student.
+# A teacher's points belong to the answer that was read, not to the one that replaces it.
 SAVE_SQL = f"""
 WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
 open_attempt AS MATERIALIZED (
@@ -57,7 +58,7 @@ SELECT entry.a, entry.q, entry.v, entry.r, clock.now
 FROM {_ENTRIES} JOIN open_attempt ON open_attempt.id = entry.a, clock
 ORDER BY entry.a, entry.q
 ON CONFLICT (attempt_id, question_id) DO UPDATE
-SET value = excluded.value, revision = excluded.revision, saved_at = excluded.saved_at
+SET value = excluded.value, revision = excluded.revision, saved_at = excluded.saved_at, points = NULL
 WHERE answers.revision < excluded.revision
   AND (answers.saved_at <= excluded.saved_at - %(gap)s OR answers.saved_at >= excluded.saved_at + %(gap)s)
 RETURNING attempt_id, question_id, saved_at
@@ -81,7 +82,7 @@ SELECT entry.a, entry.q, entry.v, entry.r, clock_timestamp()
 FROM {_ENTRIES}
 ORDER BY entry.a, entry.q
 ON CONFLICT (attempt_id, question_id) DO UPDATE
-SET value = excluded.value, revision = excluded.revision, saved_at = excluded.saved_at
+SET value = excluded.value, revision = excluded.revision, saved_at = excluded.saved_at, points = NULL
 WHERE answers.revision < excluded.revision
 """  # noqa: S608 - constants of this module
 

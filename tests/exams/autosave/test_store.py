@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -230,3 +231,14 @@ def test_a_class_that_starts_together_fetches_its_paper_once_and_shares_a_failur
 
     version = sitting.attempt.paper.version
     with_store(ask)
+
+
+def test_points_that_a_teacher_gave_to_an_answer_do_not_pass_to_the_one_that_replaces_it() -> None:
+    sitting = sit_down(["essay"])
+    save_now(Save(sitting.attempt.pk, sitting.questions[0], 1, b'"short"'))
+    answer = sitting.attempt.answers.get()
+    attempts.grade_answer(answer_id=answer.pk, points=Decimal(4))
+    sitting.attempt.answers.update(saved_at=attempts.database_now() - timedelta(seconds=3))
+    save_now(Save(sitting.attempt.pk, sitting.questions[0], 2, b'"longer"'))
+    answer.refresh_from_db()
+    assert (answer.value, answer.points) == ("longer", None)
