@@ -1,6 +1,8 @@
 """The product's settings as tests run them: in a known environment, with a database that runs."""
 
 import os
+from contextlib import redirect_stderr
+from io import StringIO
 
 os.environ["SECRET_KEY"] = "tests-only-" * 6
 os.environ["HTTPS"] = "false"
@@ -9,6 +11,8 @@ os.environ.setdefault("LOG_LEVEL", "WARNING")
 
 from config import database
 
-database.ensure_running(["test"])
+# Quietly: pytest would keep the line and print it behind its own summary, which closes the log.
+with redirect_stderr(StringIO()):
+    database.ensure_running(["test"])
 
 from config.settings import *  # noqa: E402, F403
