@@ -157,7 +157,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Nothing to say: an upgrade that we do not offer is answered as the plain request it also is."""
+        """
+        An upgrade that we do not offer: the parser stops at it, so nothing after the head can be trusted.
+
+        Without a body the plain request that it also is gets its answer, and the connection ends. A body would be
+        taken for the next request, so such a request is refused.
+        """
+        if any(name in (b"content-length", b"transfer-encoding") for name, _value in self.scope["headers"]):
+            super().send_400_response("Send the request again without the Upgrade header.")
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -3,7 +3,8 @@ The web processes behind one listening socket: started, replaced when they die, 
 
 Contract:
 - `listen()` comes before anything is started: a port in use is a `PortUnavailableError` with one line to show.
-- A worker that dies or does not answer for 10 s is replaced; new connections wait in the socket's queue meanwhile.
+- A worker that dies, or whose interpreter does not answer for 10 s, is replaced; new connections wait in the socket's
+  queue meanwhile. (An event loop that is blocked in Python code is not noticed here: `/readyz` hangs then.)
   Where no worker has ever become ready the application itself is broken: `run()` gives up and returns False.
 - SIGTERM, SIGINT and SIGHUP are passed on to the workers at once; what is left of them after 9 s is killed.
 - Workers end by themselves when their parent is gone, whatever ended it: nobody is left who holds the port.

@@ -22,9 +22,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from exams import attempts, cards, papers, serializers
-from exams.answers import check_answer
 from exams.authentication import log_in, log_out, student_of
 from exams.autosave import ticket as tickets
+from exams.autosave.checking import check_save
 from exams.autosave.messages import SaveRequest
 from exams.conf import conf
 from exams.exceptions import (
@@ -33,8 +33,6 @@ from exams.exceptions import (
     ExamError,
     NotJson,
     RateLimited,
-    RevisionAhead,
-    UnknownQuestion,
     WrongCard,
 )
 from exams.models import Attempt, Exam, Student
@@ -268,13 +266,8 @@ def _pending(attempt: Attempt, given: list[Any]) -> tuple[list[tuple[int, int, b
             except msgspec.ValidationError as exc:
                 raise NotJson(reason=str(exc)) from exc
             question_id = save.question_id
-            if question_id not in questions:
-                raise UnknownQuestion
-            revision = now_ms if save.revision is None else save.revision
-            if revision > now_ms + conf().revision_ahead_seconds * 1000:
-                raise RevisionAhead
-            value = check_answer(questions[question_id], save.answer)
-            pending.append((question_id, revision, msgspec.json.encode(value)))
+            ahead_seconds = conf().revision_ahead_seconds
+            pending.append((question_id, *check_save(save, questions, now_ms=now_ms, ahead_seconds=ahead_seconds)))
         except ExamError as error:
             reason = str(error.details.get("reason", error.message))
             rejected.append({"questionId": question_id, "code": error.code, "reason": reason})

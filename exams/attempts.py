@@ -171,13 +171,14 @@ def close_expired(*, attempt_ids: Iterable[int] | None = None) -> int:
     """
     Close and score every attempt whose deadline and grace are over (of *attempt_ids*, or of all), and return how many.
 
-    An attempt that is locked by somebody this moment is left for the next call.
+    An attempt that is locked by somebody this moment is left for the next call, and so is one that cannot be scored (a
+    newer program wrote its paper): it is logged and holds up nobody else.
     """
-    closed = 0
+    closed = last = 0
     while True:
         with transaction.atomic(durable=True):
             overdue = Attempt.objects.select_for_update(skip_locked=True).filter(
-                status=Attempt.Status.IN_PROGRESS, deadline_at__lte=database_now() - grace()
+                status=Attempt.Status.IN_PROGRESS, deadline_at__lte=database_now() - grace(), pk__gt=last
             )
             if attempt_ids is not None:
                 overdue = overdue.filter(pk__in=list(attempt_ids))
@@ -185,10 +186,10 @@ def close_expired(*, attempt_ids: Iterable[int] | None = None) -> int:
             for attempt in attempts:
                 attempt.status = Attempt.Status.EXPIRED
                 attempt.submitted_at = attempt.deadline_at + grace()
-            _close(attempts)
-        closed += len(attempts)
+            closed += _close(attempts, leave_out_broken=True)
         if len(attempts) < _CLOSE_BATCH:
             return closed
+        last = attempts[-1].pk
 
 
 def _answers_of(attempts: Sequence[Attempt]) -> dict[int, list[Answer]]:
@@ -216,15 +217,25 @@ def _set_score(attempt: Attempt, score: Score) -> None:
     attempt.ungraded_essays = score.ungraded_essays
 
 
-def _close(attempts: Sequence[Attempt]) -> None:
-    """Score and sign *attempts*, whose status and submitted_at are set and whose rows are locked, and store them."""
-    if not attempts:
-        return
-    answers = _answers_of(attempts)
+def _close(attempts: Sequence[Attempt], *, leave_out_broken: bool = False) -> int:
+    """
+    Score and sign *attempts*, whose status and submitted_at are set and whose rows are locked; store and count them.
+    """
+    answers = _answers_of(attempts) if attempts else {}
+    closed = []
     for attempt in attempts:
-        _set_score(attempt, _score(attempt, answers[attempt.pk]))
+        try:
+            _set_score(attempt, _score(attempt, answers[attempt.pk]))
+        except Exception:
+            if not leave_out_broken:
+                raise
+            logger.exception("Attempt %s cannot be scored", attempt.pk, extra={"action": "attempt_not_scored"})
+            continue
         attempt.receipt = receipts.sign(attempt, answers[attempt.pk])
-    Attempt.objects.bulk_update(attempts, ["status", "submitted_at", "receipt", "missing_answers", *_SCORE_FIELDS])
+        closed.append(attempt)
+    if closed:
+        Attempt.objects.bulk_update(closed, ["status", "submitted_at", "receipt", "missing_answers", *_SCORE_FIELDS])
+    return len(closed)
 
 
 # -- what a teacher does -----------------------------------------------------------------------------------------
@@ -258,16 +269,19 @@ def refresh_deadlines(*, exam_id: int) -> None:
 
 def lock_attempts(*, attempt_ids: Iterable[int]) -> int:
     """Stop saves at once, until `unlock_attempts`; what is stored stays. Returns how many were running."""
-    return Attempt.objects.filter(pk__in=list(attempt_ids), status=Attempt.Status.IN_PROGRESS).update(
-        status=Attempt.Status.LOCKED
-    )
+    return _change_status(attempt_ids, Attempt.Status.IN_PROGRESS, Attempt.Status.LOCKED)
 
 
 def unlock_attempts(*, attempt_ids: Iterable[int]) -> int:
     """Let locked attempts go on. The clock has not stopped: extend them if they should get the time back."""
-    return Attempt.objects.filter(pk__in=list(attempt_ids), status=Attempt.Status.LOCKED).update(
-        status=Attempt.Status.IN_PROGRESS
-    )
+    return _change_status(attempt_ids, Attempt.Status.LOCKED, Attempt.Status.IN_PROGRESS)
+
+
+@transaction.atomic(durable=True)
+def _change_status(attempt_ids: Iterable[int], before: Attempt.Status, after: Attempt.Status) -> int:
+    found = Attempt.objects.filter(pk__in=list(attempt_ids), status=before)
+    locked = list(found.select_for_update().order_by("pk").values_list("pk", flat=True))  # by id, as everywhere
+    return Attempt.objects.filter(pk__in=locked).update(status=after)
 
 
 @transaction.atomic(durable=True)

@@ -3,7 +3,6 @@ What `exams` raises on purpose, and how each of it looks to a client.
 
 Contract:
 - `code` is lasting and for machines; `message` is for people and translated when it is shown.
-- `retryable` says whether the device should keep the save and send it again.
 - `details` are further camelCase fields of the JSON body; they never hold an answer's text.
 
 One table for both worlds: `api_errors.py` turns these into DRF responses, `autosave/endpoint.py` into ASGI ones.
@@ -24,7 +23,6 @@ class ExamError(Exception):
 
     code = "exam_error"
     status = 400
-    retryable = False
     message: str | Promise = _("The request cannot be carried out.")
 
     def __init__(self, **details: Any) -> None:
@@ -134,7 +132,7 @@ class BodyTooLarge(ExamError):
 class RateLimited(ExamError):
     """A limit of `ratelimit` was reached; the body is the one that `ratelimit` gives for every 429."""
 
-    code, status, retryable = "rate_limited", 429, True
+    code, status = "rate_limited", 429
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -159,7 +157,7 @@ class BadSave(ExamError):
 class SavingUnavailable(ExamError):
     """Queue full or database away; always sent with `Retry-After`."""
 
-    code, status, retryable = "unavailable", 503, True
+    code, status = "unavailable", 503
     message = _("The server cannot save right now. Your answer stays on this device and is sent again.")
 
 

@@ -358,7 +358,7 @@ class Attempt(models.Model):
 
     @property
     def is_final(self) -> bool:
-        """Whether the score can still change by an essay that waits for a teacher."""
+        """Whether the score stands: closed, and no essay waits for a teacher."""
         return self.is_closed and self.ungraded_essays == 0
 
     @property

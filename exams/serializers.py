@@ -140,12 +140,6 @@ class StartReply(StateReply):
     paper = PaperShape()
 
 
-class SubmitAnswer(Serializer[Any]):
-    questionId = serializers.IntegerField(min_value=1)
-    answer = serializers.JSONField(allow_null=True)
-    revision = serializers.IntegerField(min_value=1, max_value=REVISION_MAX)
-
-
 class SubmitRequest(Serializer[Any]):
     answers = serializers.ListField(
         child=serializers.DictField(), required=False, default=list, max_length=MANIFEST_MAX

@@ -15,4 +15,4 @@ from config import database
 with redirect_stderr(StringIO()):
     database.ensure_running(["test"])
 
-from config.settings import *  # noqa: E402, F403
+from config.settings import *  # noqa: F403

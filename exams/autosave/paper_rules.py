@@ -9,12 +9,18 @@ paper. Bounded: the paper that was fetched first is forgotten first.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
+import msgspec
+import psycopg
+
 from exams import papers
-from exams.autosave.store import Connection
+from exams.autosave.store import Connection, DatabaseAway
 from exams.content import QuestionContent
-from exams.exceptions import BadTicket
+from exams.exceptions import BadTicket, SavingUnavailable
+
+logger = logging.getLogger(__name__)
 
 _KEPT = 64
 _SQL = "SELECT content::text FROM papers WHERE exam_id = %(exam)s AND version = %(version)s"
@@ -45,10 +51,18 @@ class PaperRules:
         return await asyncio.shield(self._fetching[key])
 
     async def _fetch(self, exam: int, version: int) -> Rules:
-        rows: list[tuple[Any, ...]] = await self._connection.fetch(_SQL, {"exam": exam, "version": version})
+        try:
+            rows: list[tuple[Any, ...]] = await self._connection.fetch(_SQL, {"exam": exam, "version": version})
+        except psycopg.Error as exc:  # somebody has locked the table
+            raise DatabaseAway from exc
         if not rows:
             raise BadTicket
-        rules = dict(papers.decode(exam, version, rows[0][0].encode()).pairs())
+        try:
+            rules = dict(papers.decode(exam, version, rows[0][0].encode()).pairs())
+        except msgspec.ValidationError as exc:
+            # A newer program wrote it, and this one was rolled back: the page keeps its answers until it is back.
+            logger.exception("Paper of exam %s, version %s cannot be read", exam, version)
+            raise SavingUnavailable from exc
         while len(self._kept) >= _KEPT:
             del self._kept[next(iter(self._kept))]
         self._kept[exam, version] = rules

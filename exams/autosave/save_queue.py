@@ -8,7 +8,8 @@ Contract:
   nobody waits for a timer.
 - A batch holds each (attempt, question) once; the same revision sent again while it waits shares its result, so a
   student who resends in a loop fills no queue.
-- A batch that is refused is halved until the poison save stands alone; its neighbours are saved.
+- A batch that is refused is halved until the poison save stands alone; its neighbours are saved. Halving ends when
+  the oldest save has waited `wait_seconds`: the rest is then UNAVAILABLE, which is safe to send again.
 - Bounded in saves and bytes: `put()` raises `QueueFull`, which is a 503 and not a wait.
 - The guard (`_drainer`) is released in `finally`; if saves are left it is taken again at once.
 
@@ -175,13 +176,16 @@ class SaveQueue:
         except DatabaseAway:
             results = [UNAVAILABLE] * len(entries)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is logged and everyone is answered
-            if len(entries) > 1:
+            waited = self._loop.time() - entries[0].enqueued_at
+            if len(entries) > 1 and waited < self._wait_seconds:
                 middle = len(entries) // 2
                 await self._save(entries[:middle])
                 await self._save(entries[middle:])
                 return
+            # One save, or a table that somebody has locked: then each half would only wait as long again.
             _report(entries[0].save, exc)
-            results = [REFUSED if isinstance(exc, SaveRefused) else UNAVAILABLE]
+            is_refused = len(entries) == 1 and isinstance(exc, SaveRefused)
+            results = [REFUSED if is_refused else UNAVAILABLE] * len(entries)
         for entry, result in zip(entries, results, strict=True):
             if result is None:
                 entry.is_locked = True

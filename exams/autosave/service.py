@@ -7,6 +7,7 @@ every accepted save is committed or answered.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -50,15 +51,16 @@ class Autosave:
             batch_max=settings.save_batch_max,
             wait_seconds=settings.save_wait_seconds,
         )
-        clock = ServerClock()
+        clock = ServerClock(self._database_now)
         shield = MinimumGap(gap_seconds)
         self.endpoint = AutosaveEndpoint(self._queue, PaperRules(self._reader), clock, shield, settings)
         self._wanted_migrations = set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
-        try:
-            [(now,)] = await self._reader.fetch("SELECT clock_timestamp()", {})
-        except DatabaseAway:
-            return  # the process serves 503s and its own clock until the database is back
-        clock.set(now)
+        await clock.ask()
+
+    async def _database_now(self) -> datetime:
+        [(now,)] = await self._reader.fetch("SELECT clock_timestamp()", {})
+        assert isinstance(now, datetime)  # noqa: S101 - for the type checker
+        return now
 
     async def stop(self) -> None:
         await self._queue.close()
@@ -75,6 +77,8 @@ class Autosave:
             database, migrations = "away", "unknown"
         except psycopg.errors.UndefinedTable:
             migrations = "missing"
+        except psycopg.Error:  # somebody has locked the table
+            migrations = "unknown"
         else:
             if missing := self._wanted_migrations - set(rows):
                 migrations = f"{len(missing)} missing"

@@ -353,3 +353,22 @@ def test_a_head_request_is_answered_and_the_connection_goes_on(server: Server):
             answer = connection.recv(1000)
             assert answer.startswith(b"HTTP/1.1 200 ")
             assert answer.endswith(b"\r\n\r\n")
+
+
+def test_a_body_behind_an_upgrade_is_never_taken_for_the_next_request(server: Server):
+    hidden = b"GET /hidden HTTP/1.1\r\nhost: s\r\n\r\n"
+    head = b"POST /seen HTTP/1.1\r\nhost: s\r\nconnection: Upgrade\r\nupgrade: h2c\r\ncontent-length: %d\r\n\r\n"
+    with server.connect() as connection:
+        connection.sendall(head % len(hidden))
+        answer = connection.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"Upgrade" in answer
+        assert connection.recv(1000) == b"", "the connection is closed"
+    assert [scope["path"] for scope in server.app.scopes if scope["path"] == "/hidden"] == []
+
+
+def test_a_request_without_a_body_that_offers_an_upgrade_is_answered_and_the_connection_ends(server: Server):
+    with server.connect() as connection:
+        connection.sendall(b"GET /seen HTTP/1.1\r\nhost: s\r\nconnection: Upgrade\r\nupgrade: h2c\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert connection.recv(1000) == b""

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from exams import attempts, papers, publishing
 from exams.content import QuestionType
-from exams.models import Attempt, Exam
+from exams.models import Attempt, Exam, Paper
 from tests.exams.at_once import at_once
 from tests.exams.factories import make_answer, make_attempt, make_exam
 
@@ -117,3 +117,19 @@ def test_closing_at_once_closes_each_attempt_once() -> None:
         overdue(exam)
     assert sum(at_once(4, lambda _number: attempts.close_expired())) == 20
     assert attempts.close_expired() == 0
+
+
+def test_an_attempt_that_cannot_be_scored_holds_up_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    exam = make_exam(published=True)
+    broken = [overdue(exam) for _ in range(2)]
+    strange = Paper.objects.create(exam=exam, version=99, content={"questions": [{"from": "a newer program"}]})
+    Attempt.objects.filter(pk__in=[attempt.pk for attempt in broken]).update(paper=strange)
+    healthy = overdue(exam)
+    monkeypatch.setattr(attempts, "_CLOSE_BATCH", 1)  # so that a batch of nothing but broken ones is met
+    assert attempts.close_expired() == 1
+    healthy.refresh_from_db()
+    assert healthy.status == "expired"
+    assert Attempt.objects.filter(status="in_progress").count() == 2
+    assert f"Attempt {broken[0].pk} cannot be scored" in caplog.text

@@ -270,3 +270,20 @@ def test_the_state_names_the_oldest_wait() -> None:
         assert queue.state().oldest_seconds == 0
 
     run(scenario)
+
+
+def test_a_table_that_somebody_has_locked_ends_in_an_answer_for_everyone_in_time() -> None:
+    async def scenario(store: FakeStore) -> None:
+        async def wait_for_the_lock(_saves: Sequence[Save]) -> None:
+            await asyncio.sleep(0.05)  # what lock_timeout is to PostgreSQL
+            raise RuntimeError("lock not available")
+
+        store.behaviour = wait_for_the_lock
+        queue = make_queue(store, wait_seconds=0.2)
+        begun = asyncio.get_running_loop().time()
+        results = await asyncio.gather(*(queue.put(save_of(attempt)) for attempt in range(256)))
+        assert {result.outcome for result in results} == {Outcome.UNAVAILABLE}
+        assert asyncio.get_running_loop().time() - begun < 2, "halving 256 to the end would take 25 s"
+        assert queue.depth == 0
+
+    run(scenario)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -242,3 +243,33 @@ def test_points_that_a_teacher_gave_to_an_answer_do_not_pass_to_the_one_that_rep
     save_now(Save(sitting.attempt.pk, sitting.questions[0], 2, b'"longer"'))
     answer.refresh_from_db()
     assert (answer.value, answer.points) == ("longer", None)
+
+
+def test_a_save_that_had_to_wait_for_the_row_is_judged_by_the_time_when_it_got_it() -> None:
+    sitting = sit_down()
+    key = (sitting.attempt.pk, sitting.questions[0])
+    save_now(Save(*key, 1, b'"a"'))
+    sitting.attempt.answers.update(saved_at=attempts.database_now() - timedelta(seconds=3))
+    is_held, begun = threading.Event(), threading.Event()
+
+    def replace_it_meanwhile() -> None:
+        """Another writer, that holds the row and saves while the batch waits for it."""
+        try:
+            with transaction.atomic():
+                sitting.attempt.answers.select_for_update().get()
+                is_held.set()
+                begun.wait(10)
+                threading.Event().wait(0.4)
+                sitting.attempt.answers.update(saved_at=attempts.database_now(), revision=2)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=replace_it_meanwhile)
+    other.start()
+    assert is_held.wait(10)
+    begun.set()
+    [result] = save_now(Save(*key, 3, b'"c"'))
+    other.join()
+    assert result is not None
+    assert result.outcome is Outcome.RATE_LIMITED
+    assert sitting.attempt.answers.get().revision == 2
