@@ -30,7 +30,7 @@ demo: $(BIN)/.installed $(VAR)/demo/secret-key ## Set everything up and serve a 
 	@SECRET_KEY="$$(cat $(VAR)/demo/secret-key)" HTTPS=false ALLOWED_HOSTS='*' PORT=$(PORT) sh -c '\
 		trap : INT; \
 		$(BIN)/python manage.py migrate --verbosity 0 && \
-		$(BIN)/python manage.py demo --port $(PORT) && \
+		$(BIN)/python manage.py demo --host $(HOST) --port $(PORT) && \
 		$(BIN)/python manage.py serve --host $(HOST) --port $(PORT); \
 		status=$$?; \
 		[ -n "$$DATABASE_URL" ] || $(BIN)/python manage.py database stop --unless-used; \

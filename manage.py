@@ -7,6 +7,7 @@ import sys
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
 
 from config import database
 
@@ -20,7 +21,10 @@ def main() -> None:
         _ = settings.INSTALLED_APPS
     except ImproperlyConfigured as exc:
         sys.exit(f"manage.py: {exc}")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as exc:
+        sys.exit(f"manage.py: the database could not do it: {exc}")
 
 
 if __name__ == "__main__":

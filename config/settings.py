@@ -6,6 +6,7 @@ Every variable is listed in docs/reference/settings.md. There is no default that
 """
 
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import environ
@@ -14,18 +15,23 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config import database
+from exams.conf import ExamsConf
 from ratelimit.cache import cache_settings
 
 env = environ.Env()
 
 
-def _number(name: str, default: float) -> float:
+def _number(name: str, default: float, *, least: float = 0) -> float:
     """A number from the environment, whole where the default is; a sentence where it is none."""
     text = env.str(name, default=str(default))
     try:
-        return float(text) if isinstance(default, float) or "." in text else int(text)
+        number = float(text) if isinstance(default, float) else int(text)
     except ValueError:
-        raise ImproperlyConfigured(f"{name} is {text!r}: give a number, or leave it out for {default}.") from None
+        number = least - 1
+    if not number >= least:
+        kind = "a number" if isinstance(default, float) else "a whole number"
+        raise ImproperlyConfigured(f"{name} is {text!r}: give {kind} from {least} on, or leave it out for {default}.")
+    return number
 
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -111,9 +117,12 @@ CACHES = {
 }
 RATELIMIT_USE_CACHE = "ratelimit"
 #: As in {"login": "10/60s"}; `ratelimit.policies` has the defaults.
-RATE_LIMITS: dict[str, str] = env.json("RATE_LIMITS", default={})
+try:
+    RATE_LIMITS: dict[str, str] = env.json("RATE_LIMITS", default={})
+except ValueError:
+    raise ImproperlyConfigured("""RATE_LIMITS is no JSON: write it like '{"login": "10/60s"}'.""") from None
 #: How many web processes share the work, for the check that per-process limits would be too generous.
-WEB_WORKERS = int(_number("WEB_WORKERS", 1))
+WEB_WORKERS = int(_number("WEB_WORKERS", 1, least=1))
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -147,10 +156,11 @@ LANGUAGES = [("id", _("Indonesian")), ("en", _("English"))]
 TIME_ZONE = env.str("TIME_ZONE", default="Asia/Jakarta")
 USE_TZ = True
 
-# Every EXAMS_* of the environment is taken over; `exams.conf` knows their names and `exams.checks` their values.
+# Every EXAMS_* of the environment is taken over, unknown ones too: `exams.checks` names those.
+_exams_defaults = {f"EXAMS_{field.name.upper()}": getattr(ExamsConf(), field.name) for field in fields(ExamsConf)}
 for _name in os.environ:
     if _name.startswith("EXAMS_"):
-        globals()[_name] = _number(_name, 0)
+        globals()[_name] = _number(_name, _exams_defaults[_name]) if _name in _exams_defaults else os.environ[_name]
 
 STATIC_URL = "/static/"
 # Served from the apps' own folders: nothing to collect before the first start, nothing to forget after an update.
@@ -162,8 +172,8 @@ STORAGES = {
 }
 
 # The gate: pages that run at once beside the saves, and how many more may wait. docs/explanation/gate.md.
-PAGES_AT_ONCE = int(_number("PAGES_AT_ONCE", 4))
-PAGES_WAITING_MAX = int(_number("PAGES_WAITING_MAX", 200))
+PAGES_AT_ONCE = int(_number("PAGES_AT_ONCE", 4, least=1))
+PAGES_WAITING_MAX = int(_number("PAGES_WAITING_MAX", 200, least=1))
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

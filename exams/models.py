@@ -70,6 +70,7 @@ class Student(models.Model):
                 condition=Q(parent_phone="") | Q(parent_phone__regex=r"^[0-9]{8,15}$"), name="parent_phone_is_digits"
             ),
             models.CheckConstraint(condition=Q(username__regex=USERNAME), name="username_is_typeable"),
+            models.CheckConstraint(condition=~Q(name=""), name="student_has_a_name"),
         )
         indexes = (models.Index(fields=["class_name", "name"], name="students_by_class"),)
 
@@ -289,6 +290,7 @@ class PaperQuestion(models.Model):
 
     class Meta:
         db_table = "paper_questions"
+        verbose_name, verbose_name_plural = _("frozen question"), _("frozen questions")
         constraints = (models.UniqueConstraint(fields=["paper", "question"], name="question_once_in_a_paper"),)
 
     def __str__(self) -> str:

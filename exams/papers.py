@@ -72,7 +72,7 @@ def _render(question: FrozenQuestion) -> dict[str, Any]:
         "id": question.id,
         "type": str(content.type),
         "html": richtext.render(content.stem, content.text_format),
-        "points": content.points,
+        "points": 0 if content.type is QuestionType.DESCRIPTION else content.points,
         "choices": shown(content.options.choices),
         "stems": shown(content.options.stems),
     }

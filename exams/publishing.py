@@ -1,5 +1,5 @@
 """
-The verbs of an exam: publish, close, reopen; and filling it with questions.
+The verbs of an exam: publish (again after closing, to reopen it), close; and filling it with questions.
 
 Contract:
 - `publish()` freezes the paper and makes the exam visible; called again after an edit it makes a new version, which

@@ -11,6 +11,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+from django.conf import settings
 from django.utils.translation import gettext, ngettext, override
 from django.utils.translation.template import templatize
 
@@ -81,8 +82,9 @@ def test_placeholders_are_the_same_in_both_languages(catalog: Catalog) -> None:
 
 
 def test_students_get_indonesian_by_default() -> None:
-    assert gettext("The time is over.") == "Waktu sudah habis."
-    counted = ngettext("%(count)d attempt is locked.", "%(count)d attempts are locked.", 5)
-    assert counted == "%(count)d pengerjaan dikunci."
+    with override(settings.LANGUAGE_CODE):
+        assert gettext("The time is over.") == "Waktu sudah habis."
+        counted = ngettext("%(count)d attempt is locked.", "%(count)d attempts are locked.", 5)
+        assert counted == "%(count)d pengerjaan dikunci."
     with override("en"):
         assert gettext("The time is over.") == "The time is over."

@@ -108,8 +108,8 @@ class AnswerAdmin(StaffAdmin[Answer]):
 
     @admin.display(description=gettext_lazy("question"))
     def question_text(self, answer: Answer) -> str:
-        question = papers.load(answer.attempt.paper_id).rendered[answer.question_id]
-        return plain(question["html"], longest=1_000)
+        question = papers.load(answer.attempt.paper_id).rendered.get(answer.question_id)
+        return "" if question is None else plain(question["html"], longest=1_000)
 
     @admin.display(description=gettext_lazy("answer"))
     def answer_begins(self, answer: Answer) -> str:

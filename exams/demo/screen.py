@@ -12,9 +12,10 @@ from exams.demo.prepare import Cards, Teacher
 from exams.models import Exam
 
 
-def screen(*, port: int, exam: Exam, questions: int, students: int, cards: Cards, teacher: Teacher) -> str:
+def screen(*, host: str, port: int, exam: Exam, questions: int, students: int, cards: Cards, teacher: Teacher) -> str:
     """The text, without a line end at its end."""
-    site = f"http://127.0.0.1:{port}"
+    for_everyone = host in ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
+    site = f"http://{'127.0.0.1' if for_everyone else host}:{port}"
     until = localtime(exam.closes_at)
     password = teacher.password or "(changed by hand; not known here)"
     lines = [
@@ -35,6 +36,8 @@ def screen(*, port: int, exam: Exam, questions: int, students: int, cards: Cards
         ),
         f"            the others: {_short(cards.path)}",
     ]
+    if for_everyone:
+        lines.append(f"  Phones    http://<this machine's address>:{port}")
     if cards.made:
         void = f"; {cards.void} older ones are void" if cards.void else ""
         lines.append(f"            {cards.made} new cards were made{void}.")

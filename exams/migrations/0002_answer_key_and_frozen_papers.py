@@ -37,6 +37,20 @@ DROP TRIGGER papers_are_frozen ON papers;
 DROP FUNCTION papers_are_frozen();
 """
 
+# An attempt's paper is a paper of its own exam, and what a paper has frozen stays named: else a question could go.
+PAPERS = """
+ALTER TABLE papers ADD CONSTRAINT paper_of_exam UNIQUE (id, exam_id);
+ALTER TABLE attempts ADD CONSTRAINT attempt_has_a_paper_of_its_exam
+    FOREIGN KEY (paper_id, exam_id) REFERENCES papers (id, exam_id) DEFERRABLE INITIALLY DEFERRED;
+CREATE TRIGGER papers_are_frozen BEFORE UPDATE OR DELETE ON paper_questions
+    FOR EACH ROW EXECUTE FUNCTION papers_are_frozen();
+"""
+PAPERS_BACK = """
+DROP TRIGGER papers_are_frozen ON paper_questions;
+ALTER TABLE attempts DROP CONSTRAINT attempt_has_a_paper_of_its_exam;
+ALTER TABLE papers DROP CONSTRAINT paper_of_exam;
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [("exams", "0001_tables")]
@@ -44,4 +58,5 @@ class Migration(migrations.Migration):
         migrations.RunSQL(ANSWER_KEY, ANSWER_KEY_BACK),
         migrations.RunSQL(ROOM, ROOM_BACK),
         migrations.RunSQL(FROZEN, FROZEN_BACK),
+        migrations.RunSQL(PAPERS, PAPERS_BACK),
     ]

@@ -177,3 +177,8 @@ def test_a_process_saves_with_as_many_connections_as_its_profile_grants(profile:
         assert len(save_times(web, sitting, 5)) == 20
         assert web.ready()["ready"] is True
         assert counted() - before == connections
+
+
+def test_several_processes_without_a_shared_cache_are_warned_about() -> None:
+    with WebProcess(url_of_test_database(), workers=2) as web:
+        assert "ratelimit.W001" in "".join(web.output)

@@ -257,3 +257,22 @@ def test_deadlines_end_with_the_exam_and_never_before_the_start() -> None:
     assert exam.deadline_for(closes - ten, timedelta()) == closes
     assert exam.deadline_for(closes - ten, ten) == closes + ten
     assert exam.deadline_for(closes + hour, ten) == closes + hour, "the close was moved to before the start"
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM paper_questions", "UPDATE paper_questions SET question_id = question_id"])
+def test_what_a_paper_has_frozen_cannot_be_taken_out_of_it_by_raw_sql(sql: str) -> None:
+    make_exam(published=True)
+    with pytest.raises(IntegrityError, match="A paper never changes"), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def test_an_attempt_cannot_get_the_paper_of_another_exam() -> None:
+    attempt, other = make_attempt(), make_exam(published=True)
+    Attempt.objects.filter(pk=attempt.pk).update(paper=other.papers.get())
+    with (
+        pytest.raises(IntegrityError, match="attempt_has_a_paper_of_its_exam"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    attempt.save(update_fields=["paper"])

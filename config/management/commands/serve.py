@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from time import monotonic
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connections
 
@@ -24,6 +25,7 @@ DATABASE_STOP_SECONDS = 0.8
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # run below, when it is known how many processes there will be
     help = "Serves exams over HTTP (uvicorn, config.asgi:application) until a SIGTERM or Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,6 +44,8 @@ class Command(BaseCommand):
         except PortUnavailableError as exc:
             raise CommandError(str(exc)) from exc
         os.environ["WEB_WORKERS"] = str(workers)  # the workers' settings must know how many they are
+        settings.WEB_WORKERS = workers
+        self.check()
         raise_open_files_limit()
         self._hint_at_migrations()
         host, port = listener.getsockname()[:2]

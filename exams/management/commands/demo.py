@@ -23,9 +23,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--port", type=int, help="what the screen says; default: PORT of the environment, else 8000"
         )
+        parser.add_argument("--host", default="127.0.0.1", help="what the screen says; default: %(default)s")
 
     @no_translations
-    def handle(self, *, students: int, port: int | None, **_options: Any) -> None:
+    def handle(self, *, students: int, port: int | None, host: str, **_options: Any) -> None:
         if not 3 <= students <= 10_000:
             raise CommandError("Give 3 to 10,000 students.")
         if port is None:
@@ -42,5 +43,13 @@ class Command(BaseCommand):
             raise CommandError(str(exc)) from exc
         questions = exam.questions.filter(is_withdrawn=False).count()
         self.stdout.write(
-            screen(port=port, exam=exam, questions=questions, students=len(people), cards=cards, teacher=teacher)
+            screen(
+                host=host,
+                port=port,
+                exam=exam,
+                questions=questions,
+                students=len(people),
+                cards=cards,
+                teacher=teacher,
+            )
         )

@@ -37,6 +37,10 @@ class Command(BaseCommand):
     def handle(self, *, students: int, questions: int, out: Path, **_options: Any) -> None:
         if not 1 <= students <= 100_000 or not 1 <= questions <= 1_000:
             raise CommandError("Give 1 to 100,000 students and 1 to 1,000 questions.")
+        try:
+            out.touch()
+        except OSError as exc:
+            raise CommandError(f"Cannot write {out}: {exc.strerror}.") from exc
         now = attempts.database_now()
         run = secrets.token_hex(3)
         exam = Exam.objects.create(
