@@ -85,7 +85,6 @@ class QueueState:
     pending: int
     pending_bytes: int
     oldest_seconds: float
-    is_draining: bool
     is_full: bool
 
 
@@ -117,7 +116,6 @@ class SaveQueue:
             pending=self.depth,
             pending_bytes=self._bytes,
             oldest_seconds=0.0 if oldest is None else self._loop.time() - oldest,
-            is_draining=self._drainer is not None,
             is_full=self._is_full(0),
         )
 

@@ -6,7 +6,7 @@ Contract:
   A result that says saved, already_saved or superseded describes a row that is committed and flushed.
 - None in place of a result means "ask again soon": the attempt's row is locked by somebody (a submit, a teacher).
 - `DatabaseAway` means that nothing is known about the batch. Sending it again is safe: revisions decide.
-- `SaveRefused`, or any other exception, means that nothing of the batch is stored and that a smaller batch may be.
+- `SaveRefused`, or any other exception, means that a smaller batch may be stored. Sending again is safe here too.
 
 Locks, in this order everywhere: the attempts by id (`FOR SHARE` here, `FOR UPDATE` in submit), then the answers by
 (attempt, question). A locked attempt is skipped, not waited for, so one slow teacher never delays a class.
@@ -152,15 +152,28 @@ class Connection:
         loop = asyncio.get_running_loop()
         if loop.time() < self._not_before:
             raise DatabaseAway
+        connection = None
         try:
             async with asyncio.timeout(_CONNECT_SECONDS + 1):
                 connection = await psycopg.AsyncConnection.connect(**self._arguments, autocommit=True)
-                await connection.execute(self._settings_sql)
+            await self._execute(connection, self._settings_sql)
         except (psycopg.Error, OSError, TimeoutError) as exc:
             self._not_before = loop.time() + _RECONNECT_SECONDS
+            if connection is not None:
+                await connection.close()
             raise DatabaseAway from exc
         self._connection = connection
         return connection
+
+    async def _execute(
+        self, connection: psycopg.AsyncConnection[Any], sql: str, parameters: dict[str, Any] | None = None
+    ) -> psycopg.AsyncCursor[Any]:
+        """Run *sql*, and hang up on a server that does not answer in time."""
+        timer = asyncio.get_running_loop().call_later(_HANGS_AFTER_SECONDS, self._hang_up, connection)
+        try:
+            return await connection.execute(sql, parameters)
+        finally:
+            timer.cancel()
 
     def _hang_up(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._has_hung = True
@@ -190,9 +203,8 @@ class Connection:
     async def _fetch(self, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         connection = await self._connected()
         self._has_hung = False
-        timer = asyncio.get_running_loop().call_later(_HANGS_AFTER_SECONDS, self._hang_up, connection)
         try:
-            cursor = await connection.execute(sql, parameters)
+            cursor = await self._execute(connection, sql, parameters)
             rows = await cursor.fetchall()
         except (psycopg.DataError, psycopg.IntegrityError) as exc:
             raise SaveRefused from exc
@@ -203,8 +215,6 @@ class Connection:
             self._connection = None
             await connection.close()
             raise DatabaseAway from exc
-        finally:
-            timer.cancel()
         self.is_away = False
         return rows
 
@@ -229,11 +239,6 @@ class AnswerStore:
         self.connection = Connection(arguments, _WRITER_SETTINGS)
         self._gap_seconds = gap_seconds
         self._intervals = {"grace": timedelta(seconds=grace_seconds), "gap": timedelta(seconds=gap_seconds)}
-
-    @property
-    def is_away(self) -> bool:
-        """Whether the database did not answer the last time."""
-        return self.connection.is_away
 
     async def save(self, saves: Sequence[Save]) -> list[SaveResult | None]:
         """Store *saves* (distinct keys) and say for each what became of it. See the module's contract."""

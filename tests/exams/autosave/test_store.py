@@ -19,8 +19,8 @@ from exams.autosave.entries import Outcome, Save, SaveResult
 from exams.autosave.paper_rules import PaperRules
 from exams.autosave.save_queue import SaveQueue
 from exams.autosave.store import AnswerStore, DatabaseAway, SaveRefused, connection_arguments
-from exams.exceptions import BadTicket
-from exams.models import Answer, Attempt
+from exams.exceptions import BadTicket, SavingUnavailable
+from exams.models import Answer, Attempt, Paper
 from tests.exams.autosave.sitting import sit_down
 from tests.exams.factories import make_attempt
 
@@ -171,7 +171,7 @@ def test_a_database_that_refuses_connections_is_away_and_not_an_error_of_the_sav
     async def try_to_save(store: AnswerStore) -> None:
         with pytest.raises(DatabaseAway):
             await store.save([Save(1, 1, 1, b'"a"')])
-        assert store.is_away
+        assert store.connection.is_away
 
     with_store(try_to_save, host=str(tmp_path))
 
@@ -245,31 +245,44 @@ def test_points_that_a_teacher_gave_to_an_answer_do_not_pass_to_the_one_that_rep
     assert (answer.value, answer.points) == ("longer", None)
 
 
-def test_a_save_that_had_to_wait_for_the_row_is_judged_by_the_time_when_it_got_it() -> None:
-    sitting = sit_down()
-    key = (sitting.attempt.pk, sitting.questions[0])
-    save_now(Save(*key, 1, b'"a"'))
-    sitting.attempt.answers.update(saved_at=attempts.database_now() - timedelta(seconds=3))
-    is_held, begun = threading.Event(), threading.Event()
+def test_a_batch_that_waited_for_row_after_row_judges_the_last_one_by_the_time_when_it_got_it() -> None:
+    """Each wait is within the lock time-out, all together last longer than 2 s: a clock read before is too old."""
+    sitting = sit_down(["multiple_choice"] * 3)
+    keys = [(sitting.attempt.pk, question) for question in sorted(sitting.questions)]
+    save_now(*(Save(*key, 1, b'"jkrt"') for key in keys))
+    sitting.attempt.answers.update(saved_at=attempts.database_now() - timedelta(seconds=60))
+    are_held, begun = threading.Barrier(len(keys) + 1), threading.Event()
 
-    def replace_it_meanwhile() -> None:
-        """Another writer, that holds the row and saves while the batch waits for it."""
+    def hold(number: int, question: int) -> None:
+        """Another writer, that holds the row and saves at the end."""
         try:
             with transaction.atomic():
-                sitting.attempt.answers.select_for_update().get()
-                is_held.set()
+                sitting.attempt.answers.select_for_update().get(question=question)
+                are_held.wait(10)
                 begun.wait(10)
-                threading.Event().wait(0.4)
-                sitting.attempt.answers.update(saved_at=attempts.database_now(), revision=2)
+                threading.Event().wait(0.8 * (number + 1))  # the point of the test: a lock that lasts
+                sitting.attempt.answers.filter(question=question).update(saved_at=attempts.database_now(), revision=2)
         finally:
             connection.close()
 
-    other = threading.Thread(target=replace_it_meanwhile)
-    other.start()
-    assert is_held.wait(10)
+    holders = [threading.Thread(target=hold, args=(number, key[1])) for number, key in enumerate(keys)]
+    for holder in holders:
+        holder.start()
+    are_held.wait(10)
     begun.set()
-    [result] = save_now(Save(*key, 3, b'"c"'))
-    other.join()
-    assert result is not None
-    assert result.outcome is Outcome.RATE_LIMITED
-    assert sitting.attempt.answers.get().revision == 2
+    results = save_now(*(Save(*key, 3, b'"bndg"') for key in keys))
+    for holder in holders:
+        holder.join()
+    assert outcomes(results) == [Outcome.RATE_LIMITED] * 3
+    assert set(sitting.attempt.answers.values_list("revision", flat=True)) == {2}
+
+
+def test_a_paper_of_a_newer_program_is_a_503_and_no_500() -> None:
+    exam = sit_down().attempt.exam
+    Paper.objects.create(exam=exam, version=99, content={"questions": [{"from": "a newer program"}]})
+
+    async def ask(store: AnswerStore) -> None:
+        with pytest.raises(SavingUnavailable):
+            await PaperRules(store.connection).get(exam.pk, 99)
+
+    with_store(ask)
