@@ -89,7 +89,7 @@ def start_attempt(*, student: Student, exam_id: int, entry_token: str) -> Attemp
         student=student,
         exam=exam,
         defaults={
-            "paper": exam.papers.get(version=exam.version),
+            "paper": exam.papers.defer("content").get(version=exam.version),
             "started_at": now,
             "deadline_at": exam.deadline_for(now, timedelta()),
         },
@@ -99,7 +99,8 @@ def start_attempt(*, student: Student, exam_id: int, entry_token: str) -> Attemp
 
 def find_attempt(*, student: Student, exam_id: int) -> Attempt:
     """This student's attempt, closed first if its time is over. Raises `NotStarted` or `NotFound`."""
-    attempt = Attempt.objects.select_related("exam", "paper").filter(student=student, exam_id=exam_id).first()
+    found = Attempt.objects.select_related("exam", "paper").defer("paper__content")  # which `papers.load` keeps
+    attempt = found.filter(student=student, exam_id=exam_id).first()
     if attempt is None:
         if Exam.objects.exclude(status=Exam.Status.DRAFT).filter(pk=exam_id).exists():
             raise NotStarted
@@ -236,6 +237,11 @@ def _close(attempts: Sequence[Attempt], *, leave_out_broken: bool = False) -> in
     if closed:
         Attempt.objects.bulk_update(closed, ["status", "submitted_at", "receipt", "missing_answers", *_SCORE_FIELDS])
     return len(closed)
+
+
+def rescore(attempt: Attempt) -> None:
+    """Score and sign anew a closed *attempt* whose answers were changed. Its row is locked by the caller."""
+    _close([attempt])
 
 
 # -- what a teacher does -----------------------------------------------------------------------------------------

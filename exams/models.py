@@ -1,5 +1,5 @@
 """
-The exam's tables: students, exams, questions, papers, attempts, answers.
+The exam's tables: students, exams, questions, papers, attempts, answers, emergency uploads.
 
 Contract:
 - The database repeats every rule that stands here (unique, check, foreign keys, triggers in `0002`), so that no
@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
@@ -405,3 +406,33 @@ class Answer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempt_id}/{self.question_id} r{self.revision}"
+
+
+class EmergencyUpload(models.Model):
+    """
+    An emergency file as staff uploaded it: kept between looking at it and applying it, and afterwards as the evidence.
+
+    The content is the encrypted file itself, opened again and verified each time (`emergency.py`). What was done with
+    it stands in the attempt's history.
+    """
+
+    attempt = models.ForeignKey(
+        Attempt, models.PROTECT, related_name="emergency_uploads", verbose_name=_("attempt"), db_index=False
+    )
+    digest = models.CharField(max_length=64, editable=False)
+    content = models.BinaryField(editable=False)
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("uploaded by")
+    )
+    uploaded_at = models.DateTimeField(_("uploaded"), db_default=Now())
+
+    class Meta:
+        db_table = "emergency_uploads"
+        verbose_name, verbose_name_plural = _("emergency file"), _("emergency files")
+        ordering = ("-uploaded_at",)
+        #: Who may change attempts may use emergency files; a right of their own would only be forgotten.
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=["attempt", "digest"], name="emergency_file_kept_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.attempt_id}, {self.digest[:8]}"

@@ -1,8 +1,10 @@
 """
 The receipt: a short code that proves what was handed in.
 
-Contract: the same attempt with the same answers, revisions and time gives the same code; any other answer gives
-another one. Ten letters of an alphabet without look-alikes are 50 bits: enough for a dispute, short enough to copy.
+Contract:
+- The same attempt with the same answers, revisions and time gives the same code; any other answer gives another one.
+- Ten letters of an alphabet without look-alikes are 50 bits: enough for a dispute, short enough to copy.
+- `covers()` knows receipts that were signed with a key in `SECRET_KEY_FALLBACKS` as well.
 """
 
 from __future__ import annotations
@@ -21,6 +23,27 @@ _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 def sign(attempt: Attempt, answers: Sequence[Answer]) -> str:
     """The code for *attempt*, whose submitted_at is set, with *answers*: `ABCDE-FGHJK`."""
+    return _sign(attempt, answers, settings.SECRET_KEY)
+
+
+def covers(attempt: Attempt, answers: Sequence[Answer]) -> bool:
+    """Whether the receipt of *attempt* is genuine and *answers* are the ones that it was given for."""
+    receipt = attempt.receipt.encode()
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return any(hmac.compare_digest(_sign(attempt, answers, secret).encode(), receipt) for secret in secrets)
+
+
+def as_typed(text: str) -> str | None:
+    """
+    The receipt that somebody meant who typed *text*: case, spaces and dashes do not matter. None if it cannot be one.
+    """
+    letters = "".join(text.upper().split()).replace("-", "").replace("\N{EN DASH}", "")
+    if len(letters) != 10 or not set(letters) <= set(_ALPHABET):
+        return None
+    return f"{letters[:5]}-{letters[5:]}"
+
+
+def _sign(attempt: Attempt, answers: Sequence[Answer], secret: str) -> str:
     assert attempt.submitted_at is not None  # noqa: S101 - the caller closes it
     content = [
         attempt.pk,
@@ -28,7 +51,7 @@ def sign(attempt: Attempt, answers: Sequence[Answer]) -> str:
         sorted((answer.question_id, answer.revision, answer.value) for answer in answers),
     ]
     digest = hmac.new(
-        settings.SECRET_KEY.encode(),
+        secret.encode(),
         b"tahan-uji.receipt.v1" + msgspec.json.encode(content, order="sorted"),
         hashlib.sha256,
     ).digest()

@@ -12,9 +12,9 @@ Not here: the rules (`models.py`, `content_problems.py`), what students see (`ap
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from exams.admin import answers, attempts, exams, papers, questions, students
+from exams.admin import answers, attempts, emergency, exams, papers, questions, students
 
-__all__ = ["answers", "attempts", "exams", "papers", "questions", "students"]
+__all__ = ["answers", "attempts", "emergency", "exams", "papers", "questions", "students"]
 
 admin.site.site_header = _("Tahan Uji: staff")
 admin.site.site_title = _("Tahan Uji")

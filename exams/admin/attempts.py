@@ -11,12 +11,14 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from exams import attempts
 from exams.admin.answer_rows import answer_rows
 from exams.admin.base import ReadOnlyAdmin
+from exams.admin.receipts import receipt_page
 from exams.exceptions import ExamClosed
 from exams.models import Attempt
 
@@ -64,6 +66,10 @@ class AttemptAdmin(ReadOnlyAdmin[Attempt]):
         ("submitted_at", "receipt"),
         ("points", "ungraded_essays", "missing_answers"),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        check_receipt = self.admin_site.admin_view(receipt_page(self.admin_site, self.has_view_permission))
+        return [path("receipt/", check_receipt, name="exams_attempt_receipt"), *super().get_urls()]
 
     @admin.display(description=gettext_lazy("points"), ordering="score")
     def points(self, attempt: Attempt) -> str:

@@ -10,13 +10,14 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from exams import cards
-from exams.models import Answer, Attempt, Exam, Paper, PaperQuestion, Question, Student
+from exams.models import Answer, Attempt, EmergencyUpload, Exam, Paper, PaperQuestion, Question, Student
 from tests.exams.admin.pages import list_of, page_of
+from tests.exams.emergency_maker import make_file
 from tests.exams.factories import make_answer, make_attempt, make_exam, make_student
 
 pytestmark = pytest.mark.django_db
 
-MODELS = [Student, Exam, Question, Paper, PaperQuestion, Attempt, Answer]
+MODELS = [Student, Exam, Question, Paper, PaperQuestion, Attempt, Answer, EmergencyUpload]
 READ_ONLY = [Paper, PaperQuestion, Attempt]
 
 
@@ -50,6 +51,7 @@ def _add_attempts(exam: Exam, count: int) -> None:
         for question in exam.questions.all():
             if question.type != "description":
                 make_answer(attempt, question)
+        EmergencyUpload.objects.create(attempt=attempt, content=make_file(attempt))
 
 
 @pytest.mark.parametrize("model", MODELS)
