@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core import checks
 
 from exams.conf import ExamsConf, conf
+from exams.secure_context import is_own_device
 
 
 @checks.register
@@ -40,3 +41,18 @@ def check_conf(**_kwargs: Any) -> list[checks.CheckMessage]:
                 )
             )
     return found
+
+
+@checks.register
+def check_https(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """W001: students come over plain HTTP. Nobody but this machine comes where no other host name is answered."""
+    if settings.HTTPS or settings.DEBUG or all(is_own_device(host) for host in settings.ALLOWED_HOSTS):
+        return []
+    return [
+        checks.Warning(
+            "HTTPS is false: the students' browsers cannot open the exam page again while the network is down, cannot "
+            "make an encrypted emergency file, and keep two open tabs apart less strictly.",
+            hint="docs/howto/https-on-a-lan.md says how to get HTTPS inside a school; then set HTTPS=true.",
+            id="exams.W001",
+        )
+    ]

@@ -55,3 +55,23 @@ def test_a_wrong_value_is_named(settings: Any, name: str, value: Any) -> None:
 def test_the_edges(settings: Any, name: str, value: Any, ids: list[str]) -> None:
     setattr(settings, name, value)
     assert found() == ids
+
+
+@pytest.mark.parametrize(
+    ("https", "debug", "hosts", "ids"),
+    [
+        (False, False, ["localhost", "ujian.sekolah.lan"], ["exams.W001"]),
+        (False, False, ["*"], ["exams.W001"]),
+        (False, False, ["192.168.1.10"], ["exams.W001"]),
+        (True, False, ["ujian.sekolah.lan"], []),
+        (False, True, ["ujian.sekolah.lan"], []),
+        (False, False, ["localhost", "127.0.0.1", "[::1]", "ujian.localhost"], []),
+    ],
+)
+def test_plain_http_for_students_is_said_at_start(
+    settings: Any, https: bool, debug: bool, hosts: list[str], ids: list[str]
+) -> None:
+    settings.HTTPS, settings.DEBUG, settings.ALLOWED_HOSTS = https, debug, hosts
+    found = [message for message in run_checks() if str(message.id).startswith("exams.")]
+    assert [message.id for message in found] == ids
+    assert all("docs/howto/https-on-a-lan.md" in (message.hint or "") for message in found)
