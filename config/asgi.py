@@ -1,8 +1,10 @@
 """
-The ASGI application: saves and health checks natively, everything else through the gate into Django.
+The ASGI application: saves, health checks and the students' scripts natively, everything else through the gate into
+Django.
 
 Contract:
 - Saves never stand in the line of the pages, and pages never take more than their places.
+- Nor do the scripts and styles of the exam page, of which a class that comes at once asks for some thousands.
 - On shutdown every accepted save is committed or answered before the process ends.
 """
 
@@ -25,8 +27,11 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 
 django_application = get_asgi_application()
 
-from config.gate import Gate  # noqa: E402
+from config.gate import MIB, Gate  # noqa: E402
+from config.static_files import send_versioned  # noqa: E402
+from exams import page_assets  # noqa: E402
 from exams.autosave.service import Autosave  # noqa: E402
+from exams.emergency import FILE_MAX_BYTES  # noqa: E402
 from ratelimit.check import health as ratelimit_health  # noqa: E402
 
 Scope = MutableMapping[str, Any]
@@ -34,6 +39,12 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _EXAMS = "/api/siswa/ujian/"
+#: The one page that takes a file; the form around the file is small.
+_UPLOAD = "/admin/exams/emergencyupload/add/"
+
+
+def _body_max(path: str) -> int:
+    return FILE_MAX_BYTES + MIB // 16 if path == _UPLOAD else MIB
 
 
 class Application:
@@ -41,7 +52,12 @@ class Application:
 
     def __init__(self) -> None:
         self._autosave = Autosave()
-        self._gate = Gate(django_application, at_once=settings.PAGES_AT_ONCE, line_max=settings.PAGES_WAITING_MAX)
+        self._gate = Gate(
+            django_application,
+            at_once=settings.PAGES_AT_ONCE,
+            line_max=settings.PAGES_WAITING_MAX,
+            body_max=_body_max,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -62,6 +78,8 @@ class Application:
             is_ready, facts = await self._autosave.readiness()
             body = {"ready": is_ready, **facts, "pages": self._gate.snapshot(), "rateLimits": ratelimit_health()}
             await _send_json(send, 200 if is_ready else 503, body)
+        elif path.startswith(page_assets.VERSIONED) and await send_versioned(scope, send):
+            return
         else:
             await self._gate(scope, receive, send)
 

@@ -141,6 +141,7 @@ def _language(accept_language: str) -> str:
         except ValueError:
             continue  # not a rank: as if it had not been sent
         language = tag.strip().partition("-")[0]
+        language = "id" if language == "in" else language  # its old name, as old Android sends it
         ranks[language] = max(rank, ranks.get(language, 0.0))
     return "en" if ranks.get("en", 0.0) > ranks.get("id", 0.0) else "id"
 

@@ -24,7 +24,6 @@ limited_login = rate_limited("login_address", key=_address)(rate_limited("login"
 
 urlpatterns = [
     path("", include("exams.urls")),
-    path("", RedirectView.as_view(pattern_name="admin:index")),  # until there is a page for students
     path("admin/login/", limited_login),
     path("admin/", admin.site.urls),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),

@@ -32,10 +32,12 @@ from exams.exceptions import (
     AttemptInProgress,
     ExamError,
     NotJson,
+    OtherAttempt,
     RateLimited,
     WrongCard,
 )
 from exams.models import Attempt, Exam, Student
+from exams.selectors import exams_of
 from ratelimit.address import client_address
 from ratelimit.check import check
 
@@ -133,25 +135,12 @@ class ExamListView(ApiView):
 
     @extend_schema(operation_id="exams", responses={200: serializers.ExamListReply, **_errors(401)})
     def get(self, request: Request) -> Response:
-        now = attempts.database_now()
-        own = Attempt.objects.filter(student=_student(request))
-        overdue = [attempt.pk for attempt in own if attempts.is_overdue(attempt, now)]
-        if overdue:
-            attempts.close_expired(attempt_ids=overdue)
-        mine = {attempt.exam_id: attempt for attempt in (own.all() if overdue else own)}
-        groups: dict[str, list[dict[str, Any]]] = {"open": [], "upcoming": [], "done": []}
-        for exam in Exam.objects.exclude(status=Exam.Status.DRAFT).order_by("opens_at", "pk"):
-            attempt = mine.get(exam.pk)
-            groups[_group(exam, attempt, now)].append(_exam_body(exam, attempt))
-        return Response({"success": True, "serverNow": _ms(now), **groups})
-
-
-def _group(exam: Exam, attempt: Attempt | None, now: datetime) -> str:
-    if attempt is not None:
-        return "done" if attempt.is_closed else "open"
-    if exam.status == Exam.Status.CLOSED or exam.closes_at <= now:
-        return "done"
-    return "upcoming" if now < exam.opens_at else "open"
+        mine = exams_of(_student(request))
+        groups = {
+            name: [_exam_body(found.exam, found.attempt) for found in group]
+            for name, group in (("open", mine.open), ("upcoming", mine.upcoming), ("done", mine.done))
+        }
+        return Response({"success": True, "serverNow": _ms(mine.now), **groups})
 
 
 def _exam_body(exam: Exam, attempt: Attempt | None) -> dict[str, Any]:
@@ -232,6 +221,8 @@ class SubmitView(ApiView):
         given.is_valid(raise_exception=True)
         student = _student(request)
         attempt = attempts.find_attempt(student=student, exam_id=exam_id)
+        if given.validated_data.get("attemptId", attempt.pk) != attempt.pk:
+            raise OtherAttempt
         if attempt.status == Attempt.Status.IN_PROGRESS:  # the first receipt again costs little and is never refused
             self.limit("submit_exam", f"{student.pk}:{exam_id}")
         pending, rejected = _pending(attempt, given.validated_data["answers"])

@@ -89,6 +89,13 @@ class AttemptLocked(ExamError):
     message = _("A teacher has locked your exam. Ask the supervisor in the room.")
 
 
+class OtherAttempt(ExamError):
+    """The session is another student's than the page's: on a shared computer, or after a login in another tab."""
+
+    code, status = "other_attempt", 409
+    message = _("Another student has logged in on this device. Enter your PIN again.")
+
+
 class BadTicket(ExamError):
     code, status = "bad_ticket", 401
     message = _("The ticket is missing, wrong or too old. The page fetches a new one.")

@@ -141,6 +141,9 @@ class StartReply(StateReply):
 
 
 class SubmitRequest(Serializer[Any]):
+    attemptId = serializers.IntegerField(
+        required=False, min_value=1, help_text="if given, nothing but this attempt is handed in"
+    )
     answers = serializers.ListField(
         child=serializers.DictField(), required=False, default=list, max_length=MANIFEST_MAX
     )

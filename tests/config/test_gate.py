@@ -113,6 +113,7 @@ async def test_a_refused_page_says_so_in_indonesian_and_reloads_itself():
         ("jv,su;q=0.9", "id"),
         ("en;q=0", "id"),
         ("en;q=much", "id"),
+        ("in-ID,in;q=0.9,en;q=0.8", "id"),
     ],
 )
 @in_loop

@@ -27,10 +27,6 @@ def test_a_teachers_password_can_be_guessed_five_times_a_minute_and_not_more(cli
     assert client.get("/admin/login/").status_code == 200, "looking is not guessing"
 
 
-def test_the_front_door_leads_to_the_admin_until_there_is_a_page_for_students(client: Client) -> None:
-    assert client.get("/").headers["Location"] == "/admin/"
-
-
 @pytest.mark.parametrize(("language", "words"), [("", "Halaman ini tidak ada"), ("en", "There is no such page")])
 def test_a_page_that_does_not_exist_says_so_in_the_readers_language(client: Client, language: str, words: str) -> None:
     response = client.get("/nowhere", headers={"Accept-Language": language})

@@ -46,6 +46,18 @@ class Sitting:
         return dict(self.attempt.answers.values_list("question_id", "value"))
 
 
+def test_a_page_of_another_student_hands_in_nothing_of_this_one() -> None:
+    """A shared computer: the page is the first student's, the session the second one's."""
+    first = Sitting()
+    second = make_attempt(first.attempt.exam)
+    reply = first.submit(first.pending("jkrt"), attemptId=second.pk, status=409)
+    assert reply["code"] == "other_attempt"
+    for attempt in (first.attempt, second):
+        attempt.refresh_from_db()
+        assert attempt.status == Attempt.Status.IN_PROGRESS
+    assert first.submit(first.pending("jkrt"), attemptId=first.attempt.pk)["status"] == "submitted"
+
+
 def test_every_type_of_answer_can_be_handed_in() -> None:
     sitting = Sitting(*RIGHT)
     answers = [sitting.pending(answer, number) for number, answer in enumerate(RIGHT.values())]
