@@ -22,6 +22,7 @@ def screen(*, host: str, port: int, exam: Exam, questions: int, students: int, c
         "",
         f"  Tahan Uji, the demonstration: {site}",
         "",
+        f"  Students  {site}/masuk",
         f"  Staff     {site}/admin/",
         f"            user {teacher.username}, password {password}",
         f"  API       {site}/docs",
@@ -29,7 +30,7 @@ def screen(*, host: str, port: int, exam: Exam, questions: int, students: int, c
         "",
         f"  Exam      {exam.pk}: {exam.title}, {questions} questions, {exam.duration_minutes} minutes",
         f"            entry token {exam.entry_token}, open until {until:%Y-%m-%d %H:%M}",
-        f"  Students  {students} with exam cards (user name, PIN), for example:",
+        f"  Cards     of {students} students (user name, PIN), for example:",
         *(
             f"            {card.username}  {card.printed_pin}  {card.name} ({card.class_name})"
             for card in cards.samples
