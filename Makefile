@@ -11,10 +11,10 @@ COMMA := ,
 DEMO_HOSTS := $(if $(filter 127.0.0.1 localhost,$(HOST)),localhost$(COMMA)127.0.0.1,*)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos lock messages clean
+.PHONY: help demo test lint bench bench-notifications chaos lock messages clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 22
 
 # The stamp is newer than the lock file only if every package of it is installed.
 $(BIN)/.installed: requirements.lock
@@ -31,16 +31,19 @@ $(VAR)/demo/secret-key: $(BIN)/.installed
 
 demo: $(BIN)/.installed $(VAR)/demo/secret-key ## Set everything up and serve a demo exam (PORT=8000, HOST=127.0.0.1)
 	@SECRET_KEY="$$(cat $(VAR)/demo/secret-key)" HTTPS=false ALLOWED_HOSTS='$(DEMO_HOSTS)' PORT=$(PORT) sh -c '\
-		trap : INT; \
+		trap : INT; worker=; \
 		$(BIN)/python manage.py migrate --verbosity 0 && \
-		$(BIN)/python manage.py demo --host $(HOST) --port $(PORT) && \
-		$(BIN)/python manage.py serve --host $(HOST) --port $(PORT); \
+		$(BIN)/python manage.py demo --host $(HOST) --port $(PORT) && { \
+			$(BIN)/python manage.py worker & worker=$$!; \
+			$(BIN)/python manage.py serve --host $(HOST) --port $(PORT); \
+		}; \
 		status=$$?; \
+		[ -z "$$worker" ] || { kill $$worker; wait $$worker; } 2>/dev/null; \
 		[ -n "$$DATABASE_URL" ] || $(BIN)/python manage.py database stop --unless-used; \
 		exit $$status'
 
 test: $(BIN)/.installed ## Run all tests, on an embedded PostgreSQL
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(BIN)/.installed ## ruff and mypy
 	@$(BIN)/ruff check .
@@ -49,6 +52,9 @@ lint: $(BIN)/.installed ## ruff and mypy
 
 bench: $(BIN)/.installed ## Compare with a plain Django view and with pgbench (needs wrk)
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-notifications: $(BIN)/.installed ## Compare our worker with one django-q2 task for each message
+	@$(BIN)/python -m bench.notifications $(ARGS)
 
 chaos: $(BIN)/.installed ## Save under kills and look everything up afterwards (SECONDS=60)
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) $(ARGS)

@@ -5,9 +5,12 @@ Every variable is listed in docs/reference/settings.md. There is no default that
 `DEBUG` the server refuses to start without `SECRET_KEY`.
 """
 
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -16,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config import database
 from exams.conf import ExamsConf
+from notifications.conf import NotificationsConf
 from ratelimit.cache import cache_settings
 
 env = environ.Env()
@@ -68,8 +72,10 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
+    "django_q",
     "ratelimit",
     "exams",
+    "notifications",
 ]
 
 MIDDLEWARE = [
@@ -158,11 +164,48 @@ LANGUAGES = [("id", _("Indonesian")), ("en", _("English"))]
 TIME_ZONE = env.str("TIME_ZONE", default="Asia/Jakarta")
 USE_TZ = True
 
-# Every EXAMS_* of the environment is taken over, unknown ones too: `exams.checks` names those.
-_exams_defaults = {f"EXAMS_{field.name.upper()}": getattr(ExamsConf(), field.name) for field in fields(ExamsConf)}
-for _name in os.environ:
-    if _name.startswith("EXAMS_"):
-        globals()[_name] = _number(_name, _exams_defaults[_name]) if _name in _exams_defaults else os.environ[_name]
+
+def _take_over(prefix: str, defaults: Any) -> None:
+    """Every variable that begins with *prefix*; unknown ones too, which the app's checks name."""
+    known = {f"{prefix}{field.name.upper()}": getattr(defaults, field.name) for field in fields(defaults)}
+    for name, text in os.environ.items():
+        if name.startswith(prefix):
+            default = known.get(name, text)
+            if isinstance(default, Mapping):
+                globals()[name] = _json(name)
+            else:
+                globals()[name] = text if isinstance(default, str) else _number(name, default)
+
+
+def _json(name: str) -> Any:
+    try:
+        return json.loads(os.environ[name])
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is no JSON: docs/reference/settings.md has an example.") from None
+
+
+_take_over("EXAMS_", ExamsConf())
+_take_over("NOTIFICATIONS_", NotificationsConf())
+
+# Our rows are the truth, this queue is a doorbell: docs/explanation/delivery.md computes these numbers.
+Q_CLUSTER = {
+    "name": "tahan-uji",
+    "orm": "default",
+    "broker_class": "notifications.broker.Broker",
+    "workers": int(_number("NOTIFICATIONS_WORKERS", NotificationsConf.workers, least=1)),
+    "queue_limit": 4,
+    "bulk": 1,
+    "timeout": 15,  # a task begins nothing after 3 s, and a call to a gateway ends within 10 s
+    "retry": 90,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "save_limit": -1,
+    "catch_up": False,
+    "scheduler": False,  # the worker's parent process keeps the time; one bad schedule stops all of django-q2's
+    "poll": 0.2,
+    "label": "Django Q",
+    "log_level": "WARNING",
+}
 
 STATIC_URL = "/static/"
 # Served from the apps' own folders: nothing to collect before the first start, nothing to forget after an update.
@@ -216,6 +259,7 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # Whoever scans for hosts would fill the log with tracebacks; Django answers them with 400 all the same.
-    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
+    # django-q2 has two lines for each task, which are a doorbell's; what became of a message is in its row.
+    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}, "django-q": {"level": "WARNING"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -24,6 +24,7 @@ limited_login = rate_limited("login_address", key=_address)(rate_limited("login"
 
 urlpatterns = [
     path("", include("exams.urls")),
+    path("", include("notifications.urls")),
     path("admin/login/", limited_login),
     path("admin/", admin.site.urls),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="openapi"), name="docs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from exams.conf import ExamsConf
+from notifications.conf import NotificationsConf
 from tests.web import PROJECT
 
 DOCS = PROJECT / "docs"
@@ -25,6 +27,15 @@ def test_every_setting_of_exams_is_listed_with_its_default() -> None:
     assert listed == {f"EXAMS_{field.name.upper()}": str(field.default) for field in fields(ExamsConf)}
 
 
+def test_every_setting_of_notifications_is_listed_with_its_default() -> None:
+    listed = dict(re.findall(r"^\| `(NOTIFICATIONS_\w+)` \| ([^|]+) \|", SETTINGS, re.MULTILINE))
+    defaults = {f"NOTIFICATIONS_{field.name.upper()}": field.default for field in fields(NotificationsConf)}
+    assert set(listed) == set(defaults)
+    written = {name: f"`{value}`" for name, value in defaults.items() if isinstance(value, int | float)}
+    assert {name: listed[name] for name in written} == written
+    assert json.loads(listed["NOTIFICATIONS_GATEWAYS"].strip("`")) == NotificationsConf().gateways
+
+
 def test_every_environment_variable_is_listed() -> None:
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (PROJECT / "config" / "settings.py").read_text()))
     read |= set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"', sources("config", "exams", "ratelimit")))
@@ -34,9 +45,12 @@ def test_every_environment_variable_is_listed() -> None:
 
 
 def test_every_check_id_is_listed_once_and_no_other() -> None:
-    used = set(re.findall(r'id="((?:exams|ratelimit)\.[EW]\d{3})"', sources("exams", "ratelimit")))
+    source = sources("exams", "notifications", "ratelimit")
+    used = set(re.findall(r'id="((?:exams|notifications|ratelimit)\.[EW]\d{3})"', source))
+    # The gateways' checks are made in one place that gets the number alone.
+    used |= {f"notifications.{number}" for number in re.findall(r'"(E0[2-9]\d)"', sources("notifications/backends"))}
     assert used
-    assert used == set(re.findall(r"^\| `((?:exams|ratelimit)\.[EW]\d{3})` \|", SETTINGS, re.MULTILINE))
+    assert used == set(re.findall(r"^\| `((?:exams|notifications|ratelimit)\.[EW]\d{3})` \|", SETTINGS, re.MULTILINE))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
@@ -57,7 +71,7 @@ def test_every_command_of_ours_is_described() -> None:
 
 
 def test_the_make_targets_that_the_pages_name_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
-    named = {name for page in PAGES for name in re.findall(r"`make ([a-z]+)", page.read_text())}
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"`make ([a-z-]+)", page.read_text())}
     assert named
     assert named <= targets

@@ -18,7 +18,7 @@ from django.utils.translation.template import templatize
 from tests.web import PROJECT
 
 PO = PROJECT / "exams" / "locale" / "id" / "LC_MESSAGES" / "django.po"
-SOURCES = ("config", "exams", "ratelimit", "templates")
+SOURCES = ("config", "exams", "notifications", "ratelimit", "templates")
 KEYWORDS = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2), "ngettext_lazy": (1, 2)}
 
 

@@ -50,7 +50,7 @@ def test_the_description_of_the_api_is_shown_whole(window: Window) -> None:
     page = window.page
     page.goto("/docs")
     page.wait_for_selector(".opblock")
-    assert page.locator(".opblock").count() == 10
+    assert page.locator(".opblock").count() == 14
     assert page.locator("text=save-answers").count() > 0
     window.screenshot("docs")
     assert window.complaints == []

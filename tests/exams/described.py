@@ -30,21 +30,24 @@ def _closed(schema: Any) -> Any:
 
 
 class Description:
-    """What `/docs/json` says."""
+    """What `/docs/json` says; *paths* are those whose addresses begin with *under*."""
 
-    def __init__(self) -> None:
+    def __init__(self, under: str | tuple[str, ...] = "/api/") -> None:
         response = Client().get("/docs/json")
         assert response.status_code == 200
         self.document: dict[str, Any] = response.json()
+        self.paths: dict[str, Any] = {
+            path: operations for path, operations in self.document["paths"].items() if path.startswith(under)
+        }
         self._components = _closed(deepcopy(self.document["components"]))
         self.seen: set[tuple[str, str]] = set()
 
     @property
     def answers(self) -> set[tuple[str, str]]:
-        """Every (operation id, status) that is described."""
+        """Every (operation id, status) that is described for *paths*."""
         return {
             (operation["operationId"], status)
-            for path in self.document["paths"].values()
+            for path in self.paths.values()
             for operation in path.values()
             for status in operation["responses"]
         }
