@@ -8,6 +8,7 @@ showed a question as saved, the database had committed that very value before.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
@@ -28,7 +29,9 @@ from tests.exams.factories import make_exam
 
 #: Each student plays some sequences, one after the other, on pages that stay open, and hands in at the end; then once
 #: more at a second exam in the same browser.
-EXAMS, STUDENTS, ROUNDS, SEED = 2, 20, 5, 2026
+EXAMS, STUDENTS, SEED = 2, 20, 2026
+SEQUENCES = int(os.environ.get("SEQUENCES", "200"))
+ROUNDS = max(1, SEQUENCES // (EXAMS * STUDENTS))
 OPENING = 5  # pages that open at once: more of them would only wait for each other
 QUESTIONS = [QuestionType.MULTIPLE_CHOICE, QuestionType.MULTIPLE_CHOICE, QuestionType.SHORT_ANSWER]
 SCREEN = {"width": 1000, "height": 500}  # the grid beside the question, and little to paint

@@ -170,6 +170,7 @@ class Wire:
     async def _let_go(self) -> None:
         """Until nothing is open: a turn later what was just accepted is a task, and an aborted socket is closed."""
         for _ in range(3):
+            await asyncio.sleep(0.02)  # a task that is cancelled before its first step would never close its socket
             while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
                 for task in tasks:
                     task.cancel()
