@@ -168,7 +168,10 @@ def test_a_dead_redis_is_visible_and_refuses_nobody() -> None:
 def test_a_process_saves_with_as_many_connections_as_its_profile_grants(profile: str, connections: int) -> None:
     def counted() -> int:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tahan-uji saves'")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tahan-uji saves' "
+                "AND datname = current_database()"
+            )
             return int(cursor.fetchone()[0])
 
     sitting = sit_down(["multiple_choice"] * 20)

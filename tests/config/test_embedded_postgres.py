@@ -262,7 +262,7 @@ def test_it_outlives_the_ctrl_c_of_its_starter_and_holds_no_pipe(server):
     assert starter.stdout is not None
     assert starter.stdout.readline() == "True\n"
     os.killpg(starter.pid, signal.SIGINT)
-    starter.communicate(timeout=5)
+    starter.communicate(timeout=30)
     assert server.is_answering()
 
 
