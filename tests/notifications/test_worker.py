@@ -154,7 +154,7 @@ def test_the_worker_closes_expired_attempts_and_its_cluster_has_no_pool() -> Non
         assert "DATABASE_POOL" not in psutil.Process(worker.cluster()).environ()
 
 
-@pytest.mark.timeout(240)  # a cluster that froze at the last kill is noticed after 40 s
+@pytest.mark.timeout(240)
 def test_kills_at_random_lose_nothing() -> None:
     """Of workers, of the whole cluster, of PostgreSQL; in a database of its own, see `kills.py`."""
     run = subprocess.run(
